@@ -9,7 +9,7 @@ import { EXIT, UsageError } from './errors.ts';
 const COMMANDS: { name: string; description: string; load: () => Promise<Command> }[] = [
   {
     name: 'explore',
-    description: 'look at a folder of films before training: one HTML report',
+    description: 'count and check a folder of films before training',
     load: async () => (await import('./commands/explore.ts')).exploreCommand(),
   },
   {
@@ -52,9 +52,9 @@ async function createProgram(args: string[]): Promise<Command> {
   const words = args.filter((word) => !word.startsWith('-'));
   const asked = words[0] === 'help' ? words[1] : words[0];
   for (const { name, description, load } of COMMANDS) {
-    const command = name === asked ? await load() : new Command(name).description(description);
+    const command = name === asked ? await load() : new Command(name);
     // `addCommand`, unlike `command`, hands nothing down.
-    program.addCommand(command.copyInheritedSettings(program));
+    program.addCommand(command.description(description).copyInheritedSettings(program));
   }
   return program;
 }
@@ -83,7 +83,9 @@ function report(error: unknown): number {
   }
   const { message, stack } =
     error instanceof Error ? error : { message: String(error), stack: undefined };
-  process.stderr.write(`bellows: ${message.trim()}\n`);
+  // Over a progress line that was not ended.
+  const fresh = process.stderr.isTTY ? '\r\x1b[2K' : '';
+  process.stderr.write(`${fresh}bellows: ${message.trim()}\n`);
   if (process.env.DEBUG === 'bellows' && stack) process.stderr.write(`${stack}\n`);
   return error instanceof UsageError ? EXIT.usage : EXIT.failed;
 }

@@ -36,8 +36,10 @@ export async function openModel(path?: string): Promise<OpenModel> {
 
   const ort = await import('onnxruntime-web/wasm');
   ort.env.wasm.numThreads = 1;
-  // A folder holds two files, and either can be asked for; both run on WASM here.
-  const which = (await sha256(model)) === card.files.webgpu.sha256 ? 'webgpu' : 'wasm';
+  // A model folder holds two files, and either may be named; both run on WASM here.
+  const hash = await sha256(model);
+  const isWebgpu = hash === card.files.webgpu.sha256 && hash !== card.files.wasm.sha256;
+  const which = isWebgpu ? 'webgpu' : 'wasm';
   const engine = await openEngine(ort, model, card, { provider: 'wasm', file: which });
   const { ok, difference } = await engine.selfTest();
   if (!ok) {

@@ -1,0 +1,154 @@
+import { existsSync } from 'node:fs';
+import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import pg from 'pg';
+import { migrate } from './migrations.ts';
+
+/** Runs SQL in PostgreSQL's dialect; `$1`, `$2` are the parameters. */
+export interface Sql {
+  query<Row = Record<string, unknown>>(text: string, parameters?: unknown[]): Promise<Row[]>;
+}
+
+/** A PostgreSQL, embedded or a server's: the same SQL runs on both. */
+export interface Database extends Sql {
+  /** For people: which engine, and where its data are. Never holds a password. */
+  readonly description: string;
+  /** All of `work` or nothing of it; run again when it collided with another transaction. */
+  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** The database can not be opened: the message says why and what to do. */
+export class DatabaseError extends Error {
+  override name = 'DatabaseError';
+}
+
+/**
+ * Opens the database and brings its schema up to date.
+ * @param location a PostgreSQL connection string, or the folder of the embedded one.
+ * @throws DatabaseError when the server does not answer, or another process has the folder open.
+ */
+export async function openDatabase(
+  location: { url: string } | { folder: string },
+): Promise<Database> {
+  const database =
+    'url' in location ? await openServer(location.url) : await openEmbedded(location.folder);
+  try {
+    await migrate(database);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return database;
+}
+
+/** PGlite: PostgreSQL in this process. It has one connection, so transactions come one by one. */
+async function openEmbedded(folder: string): Promise<Database> {
+  await mkdir(folder, { recursive: true });
+  const unlock = await lockFolder(folder);
+  const lite = await PGlite.create(join(folder, 'postgres')).catch(async (error: Error) => {
+    await unlock();
+    throw new DatabaseError(`The database in ${folder} does not open: ${error.message}`);
+  });
+  return {
+    description: `embedded PostgreSQL in ${folder}`,
+    query: async <Row>(text: string, parameters?: unknown[]) =>
+      (await lite.query<Row>(text, parameters)).rows,
+    transaction: (work) =>
+      lite.transaction((transaction) =>
+        work({
+          query: async <Row>(text: string, parameters?: unknown[]) =>
+            (await transaction.query<Row>(text, parameters)).rows,
+        }),
+      ),
+    close: async () => {
+      await lite.close();
+      await unlock();
+    },
+  };
+}
+
+/**
+ * Two processes in one data folder would destroy it, and PGlite does not look: a lock file holds
+ * the owner's process number. One left behind by a crash is taken over.
+ */
+async function lockFolder(folder: string): Promise<() => Promise<void>> {
+  const path = join(folder, 'lock');
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      const file = await open(path, 'wx');
+      await file.write(String(process.pid));
+      await file.close();
+      return () => rm(path, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      const owner = Number(await readFile(path, 'utf8').catch(() => ''));
+      if (owner && owner !== process.pid && isAlive(owner)) break;
+      if (owner === process.pid && existsSync(path)) break;
+      await rm(path, { force: true });
+    }
+  }
+  throw new DatabaseError(
+    `Another Bellows server has ${folder} open. Stop it first, or choose another folder with --data.`,
+  );
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** PostgreSQL's codes for "run it again": serialization failure, deadlock, unique violation. */
+const RETRY = new Set(['40001', '40P01', '23505']);
+const ATTEMPTS = 5;
+
+async function openServer(url: string): Promise<Database> {
+  const pool = new pg.Pool({ connectionString: url, max: 10 });
+  // An idle connection that breaks must not end the process; the next query says what is wrong.
+  pool.on('error', () => {});
+  const host = new URL(url).host || 'local socket';
+  try {
+    await pool.query('select 1');
+  } catch (error) {
+    await pool.end();
+    throw new DatabaseError(
+      `The PostgreSQL server at ${host} does not answer: ${(error as Error).message}. Check DATABASE_URL.`,
+    );
+  }
+  const attempt = async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => {
+    const client = await pool.connect();
+    try {
+      await client.query('begin');
+      const result = await work({
+        query: async (text, parameters) => (await client.query(text, parameters)).rows as never,
+      });
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      await client.query('rollback').catch(() => {});
+      throw error;
+    } finally {
+      client.release();
+    }
+  };
+  return {
+    description: `PostgreSQL at ${host}`,
+    query: async (text, parameters) => (await pool.query(text, parameters)).rows as never,
+    transaction: async (work) => {
+      for (let tries = 1; ; tries++) {
+        try {
+          return await attempt(work);
+        } catch (error) {
+          const { code } = error as { code?: string };
+          if (!code || !RETRY.has(code) || tries === ATTEMPTS) throw error;
+        }
+      }
+    },
+    close: () => pool.end(),
+  };
+}
