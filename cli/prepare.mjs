@@ -19,7 +19,8 @@ function newest(paths) {
     if (!existsSync(path)) continue;
     const entry = statSync(path);
     latest = Math.max(latest, entry.mtimeMs);
-    if (entry.isDirectory()) latest = Math.max(latest, newest(readdirSync(path).map((name) => join(path, name))));
+    if (entry.isDirectory())
+      latest = Math.max(latest, newest(readdirSync(path).map((name) => join(path, name))));
   }
   return latest;
 }
@@ -33,7 +34,9 @@ function installPackages() {
 
 function buildApp() {
   const built = modified(at('dist', 'index.html'));
-  const sources = ['web', 'reader', 'model', 'package-lock.json', 'vite.config.ts'].map((name) => at(name));
+  const sources = ['web', 'reader', 'model', 'package-lock.json', 'vite.config.ts'].map((name) =>
+    at(name),
+  );
   if (built > newest(sources)) return;
   say('Building the app');
   run('npm', ['run', '--silent', 'build']);
@@ -50,12 +53,19 @@ function setUpTensorFlow() {
 
 /** A browser: Chromium of the system, else Playwright's own, else Debian's package. */
 function installBrowser() {
-  if (process.env.CHROMIUM || ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].some(existsSync)) return;
+  if (
+    process.env.CHROMIUM ||
+    ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].some(existsSync)
+  )
+    return;
   say('Installing a browser for the tests');
   try {
     run('npx', ['playwright', 'install', 'chromium']);
   } catch {
-    if (!isDebianRoot()) throw new Error('There is no Chromium, and none can be downloaded. Install it, or name one in CHROMIUM.');
+    if (!isDebianRoot())
+      throw new Error(
+        'There is no Chromium, and none can be downloaded. Install it, or name one in CHROMIUM.',
+      );
     debian('chromium');
   }
 }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { decodeFilm } from '../../reader/decode/index.ts';
 import { type LabelledFile, scanFolder } from '../../training/dataset.ts';
+import { requireFolder } from '../paths.ts';
 import { createProgress } from '../progress.ts';
 
 interface ClassSummary {
@@ -34,6 +35,7 @@ export function exploreCommand(): Command {
     .argument('<dir>', 'folder with NORMAL/ and PNEUMONIA/')
     .option('--json', 'the result as one JSON object')
     .action(async (dir: string, { json }: { json?: boolean }) => {
+      await requireFolder(dir);
       const result = await explore(dir);
       process.stdout.write(json ? `${JSON.stringify(result)}\n` : describe(result));
     });

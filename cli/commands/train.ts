@@ -5,6 +5,7 @@ import { scanFolder, splitByPatient } from '../../training/dataset.ts';
 import { prepareFilms } from '../../training/films.ts';
 import { createRun, openRun, type RunMetrics, type TrainConfig } from '../../training/run.ts';
 import { DEFAULT_CONFIG, train } from '../../training/train.ts';
+import { requireFolder } from '../paths.ts';
 import { createProgress } from '../progress.ts';
 
 interface TrainOptions {
@@ -72,6 +73,7 @@ async function run(
   if ((dir === undefined) === (options.resume === undefined)) {
     command.error('Give a folder of films, or --resume with a run folder.', { exitCode: 2 });
   }
+  await requireFolder((options.resume ?? dir)!);
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const emit = (value: object) => {
     if (options.json) process.stdout.write(JSON.stringify(value) + '\n');

@@ -134,12 +134,12 @@ export class ReadView extends LitElement {
       }
       @media (max-width: 899px) {
         .open {
-          grid-template: minmax(44vh, 1fr) auto / minmax(0, 1fr);
+          grid-template: 1fr auto / minmax(0, 1fr);
           height: auto;
           min-height: 100%;
         }
         film-viewer {
-          height: 52vh;
+          min-height: 52vh;
         }
         .panel {
           border: 0;
