@@ -37,7 +37,7 @@ export async function encodeJpeg(
     const frame = { width, height, bitsPerSample: 8, componentCount: channels, isSigned: false };
     encoder.getDecodedBuffer(frame).set(data);
     encoder.encode();
-    return encoder.getEncodedBuffer().slice();
+    return new Uint8Array(encoder.getEncodedBuffer());
   } finally {
     encoder.delete();
   }

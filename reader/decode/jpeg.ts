@@ -24,7 +24,8 @@ export async function decodeJpeg(bytes: Uint8Array): Promise<Picture> {
     const channels = frame.componentCount === 1 ? 1 : 3;
     if (frame.width !== width || frame.height !== height) throw new FilmError('corrupt');
     // The buffer is a view into the heap, which the next film overwrites.
-    return { width, height, channels, orientation, samples: decoder.getDecodedBuffer().slice() };
+    const samples = new Uint8Array(decoder.getDecodedBuffer());
+    return { width, height, channels, orientation, samples };
   } catch (error) {
     if (error instanceof FilmError) throw error;
     throw damaged(structure);

@@ -1,11 +1,11 @@
 /** The parts used here of libjpeg-turbo's WASM build; the package ships no types. */
 interface TurboDecoder {
   /** A view into the WASM heap to copy the file into. */
-  getEncodedBuffer(length: number): Uint8Array;
+  getEncodedBuffer(length: number): Uint8Array | Uint8ClampedArray;
   /** Throws a C++ exception (a number) on every libjpeg error and warning. */
   decode(): void;
   /** A view into the WASM heap, valid until the next call. */
-  getDecodedBuffer(): Uint8Array;
+  getDecodedBuffer(): Uint8Array | Uint8ClampedArray;
   getFrameInfo(): { width: number; height: number; bitsPerSample: number; componentCount: number };
   delete(): void;
 }
@@ -17,8 +17,8 @@ interface TurboEncoder {
     bitsPerSample: number;
     componentCount: number;
     isSigned: boolean;
-  }): Uint8Array;
-  getEncodedBuffer(): Uint8Array;
+  }): Uint8Array | Uint8ClampedArray;
+  getEncodedBuffer(): Uint8Array | Uint8ClampedArray;
   encode(): void;
   setProgressive(progressive: boolean): void;
   setQuality(quality: number): void;

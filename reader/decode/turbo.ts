@@ -20,7 +20,7 @@ let loading: Promise<TurboModule> | undefined;
  *     import wasmUrl from '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasm?url';
  *     configureJpeg({ wasmUrl });
  *
- * That file (299 KB, 120 KB compressed) belongs into the offline cache: without it no JPEG is read
+ * That file (299 KB, 101 KB gzipped) belongs into the offline cache: without it no JPEG is read
  * offline. It is compiled under a Content-Security-Policy with 'wasm-unsafe-eval' alone; the
  * glue code evaluates no strings.
  */
