@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as ort from 'onnxruntime-web';
 import { resizeModel } from '../export/preprocessing.ts';
-import { PREPROCESSING } from '../reader/contract.ts';
+import { filmTensor, openSession } from '../export/runtime.ts';
+import { CONTRACT, PREPROCESSING } from '../reader/contract.ts';
 import { decodeFilm } from '../reader/decode/index.ts';
 import type { PixelStore } from './augment.ts';
 import { cacheFolder } from './cache.ts';
@@ -41,7 +41,7 @@ export async function prepareFilms(
     return checked({ files: without(files, unreadable), store, side, unreadable });
   }
 
-  const session = await ort.InferenceSession.create(resizeModel());
+  const session = await openSession(resizeModel());
   const unreadable: PreparedFilms['unreadable'] = [];
   const part = `${store}.${process.pid}.part`;
   const out = await open(part, 'w');
@@ -49,8 +49,7 @@ export async function prepareFilms(
     for (const [index, { path }] of files.entries()) {
       try {
         const film = await decodeFilm(await readFile(path));
-        const input = new ort.Tensor('uint8', film.grey, [film.height, film.width]);
-        const { resized } = await session.run({ film: input });
+        const { resized } = await session.run({ [CONTRACT.input]: filmTensor(film) });
         await out.write(resized!.data as Uint8Array);
       } catch (error) {
         unreadable.push({ path, reason: (error as Error).message });

@@ -37,11 +37,9 @@ describe('bellows train', () => {
     let stderr = '';
     let stdout = '';
     child.stderr.on('data', (data: Buffer) => (stderr += data));
-    child.stdout.on('data', (data: Buffer) => {
-      stdout += data;
-      // The first epoch has been reported: in the middle of the second, somebody presses Ctrl-C.
-      child.kill('SIGINT');
-    });
+    child.stdout.on('data', (data: Buffer) => (stdout += data));
+    // The first epoch has been reported: in the middle of the second, somebody presses Ctrl-C.
+    child.stdout.once('data', () => child.kill('SIGINT'));
     const code = await new Promise((resolve) => child.on('close', resolve));
     if (/tfjs-node does not start/.test(stderr)) test.skip(stderr.trim());
 
