@@ -62,7 +62,7 @@ export async function serveApp(app: FastifyInstance, dist: string): Promise<void
     });
   }
   app.setNotFoundHandler((request, reply) => {
-    const { pathname } = new URL(request.url, 'http://localhost');
+    const pathname = request.url.split('?')[0]!;
     const isPage = request.method === 'GET' && extname(pathname) === '';
     if (!built && isPage) return reply.code(503).type('text/plain').send(NOT_BUILT);
     if (!isPage) return reply.code(404).type('text/plain').send(`There is no ${pathname}\n`);

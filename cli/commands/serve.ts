@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { createServer } from '../../server/app.ts';
@@ -72,7 +72,7 @@ async function run(options: ServeOptions): Promise<void> {
   };
   const app = await createServer({
     database,
-    dist: options.dist,
+    dist: resolve(options.dist),
     version,
     log: options.log ?? false,
   });

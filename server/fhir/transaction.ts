@@ -30,6 +30,8 @@ export function parseTransaction(body: unknown): Transaction {
   if (typeof body !== 'object' || body === null || bundle.resourceType !== 'Bundle') {
     throw invalid('The body is no FHIR Bundle.');
   }
+  // Legal in JSON, but no text of PostgreSQL's: better refused than failed on for ever.
+  if (JSON.stringify(body).includes('\\u0000')) throw invalid('The Bundle holds a NUL character.');
   if (bundle.type !== 'transaction') throw invalid('Bundle.type must be "transaction".');
   const identifier = complete(bundle.identifier);
   if (!identifier)

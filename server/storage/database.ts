@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 import { migrate } from './migrations.ts';
@@ -69,25 +68,37 @@ async function openEmbedded(folder: string): Promise<Database> {
   };
 }
 
+/** Lock files this very process holds. */
+const locked = new Set<string>();
+
 /**
  * Two processes in one data folder would destroy it, and PGlite does not look: a lock file holds
  * the owner's process number. One left behind by a crash is taken over.
  */
 async function lockFolder(folder: string): Promise<() => Promise<void>> {
-  const path = join(folder, 'lock');
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      const file = await open(path, 'wx');
-      await file.write(String(process.pid));
-      await file.close();
-      return () => rm(path, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      const owner = Number(await readFile(path, 'utf8').catch(() => ''));
-      if (owner && owner !== process.pid && isAlive(owner)) break;
-      if (owner === process.pid && existsSync(path)) break;
-      await rm(path, { force: true });
+  const path = resolve(folder, 'lock');
+  // Written first and then put in place in one step: nobody ever reads an empty lock.
+  const mine = `${path}.${process.pid}`;
+  await writeFile(mine, String(process.pid));
+  try {
+    for (let attempt = 0; attempt < 2 && !locked.has(path); attempt++) {
+      try {
+        await link(mine, path);
+        locked.add(path);
+        return async () => {
+          locked.delete(path);
+          await rm(path, { force: true });
+        };
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+        const owner = Number(await readFile(path, 'utf8').catch(() => ''));
+        // In a container a restarted server often has the number of the one that crashed.
+        if (owner !== process.pid && isAlive(owner)) break;
+        await rm(path, { force: true });
+      }
     }
+  } finally {
+    await rm(mine, { force: true });
   }
   throw new DatabaseError(
     `Another Bellows server has ${folder} open. Stop it first, or choose another folder with --data.`,
@@ -95,6 +106,7 @@ async function lockFolder(folder: string): Promise<() => Promise<void>> {
 }
 
 function isAlive(pid: number): boolean {
+  if (!pid) return false;
   try {
     process.kill(pid, 0);
     return true;

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Bundle } from 'fhir/r4';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openDatabase } from '../../server/storage/database.ts';
 import { bellows } from '../cli/run.ts';
 import { makeBundle } from './exam.ts';
 import { freePort } from './postgres.ts';
@@ -56,6 +57,18 @@ async function reportsOf(url: string, token: string, bundle: Bundle): Promise<nu
   });
   return ((await response.json()) as Bundle).total!;
 }
+
+describe('openDatabase', () => {
+  it('takes over a lock that a killed server left under our own number, and none that is held', async () => {
+    const folder = join(dir, 'container');
+    await mkdir(folder);
+    await writeFile(join(folder, 'lock'), String(process.pid));
+    const database = await openDatabase({ folder });
+    await expect(openDatabase({ folder })).rejects.toThrow(/Another Bellows server/);
+    await database.close();
+    await (await openDatabase({ folder })).close();
+  });
+});
 
 describe('bellows serve', () => {
   it('keeps every acknowledged Bundle, once, when it is killed in mid-load', async () => {

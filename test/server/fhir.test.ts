@@ -92,6 +92,12 @@ describe.each(['embedded', 'server'] as const)('FHIR endpoint on the %s PostgreS
     const bundle = makeBundle({ readBy: { ...reader(), modelSha256: 'b'.repeat(64) } });
     const answers = await Promise.all(Array.from({ length: 20 }, () => send(bundle)));
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200));
+    const places = await Promise.all(
+      answers.map(async (answer) =>
+        ((await answer.json()) as Bundle).entry!.map(({ response }) => response!.location).join(),
+      ),
+    );
+    expect(new Set(places).size).toBe(1);
     expect((await count()) - before).toBe(4);
   });
 
@@ -123,6 +129,7 @@ describe.each(['embedded', 'server'] as const)('FHIR endpoint on the %s PostgreS
     await refused(await send({ ...makeBundle(), entry: [] }), 422);
     await refused(await send({ resourceType: 'Patient' }), 422);
     await refused(await send('null'), 422);
+    expect(await refused(await send(makeBundle({ note: 'a\u0000b' })), 422)).toMatch(/NUL/);
     expect([await count(), await count('bundle')]).toEqual([resources, bundles]);
   });
 
@@ -209,15 +216,20 @@ describe.each(['embedded', 'server'] as const)('FHIR endpoint on the %s PostgreS
     await refused(await get('a/b/c/d'), 404);
   });
 
-  test('migrates once when several servers start at once', async () => {
-    if (!postgres) return;
-    const databases = await Promise.all(
-      Array.from({ length: 4 }, () => openDatabase({ url: postgres!.url })),
-    );
-    const steps = await databases[0]!.query('select step from migration');
-    expect(steps).toHaveLength(1);
-    await Promise.all(databases.map((database) => database.close()));
-  });
+  if (kind === 'server') {
+    test('migrates a new database once when several servers start at once', async () => {
+      const name = `fresh_${Date.now()}`;
+      await server.database.query(`create database ${name}`);
+      const url = new URL(postgres!.url);
+      url.pathname = `/${name}`;
+      const databases = await Promise.all(
+        Array.from({ length: 4 }, () => openDatabase({ url: url.href })),
+      );
+      const steps = await databases[0]!.query('select step from migration');
+      expect(steps).toHaveLength(1);
+      await Promise.all(databases.map((database) => database.close()));
+    });
+  }
 
   function reader() {
     return {

@@ -111,6 +111,7 @@ describe('the app’s files', () => {
   });
 
   it('are never replaced by a page when they are missing', async () => {
+    expect((await get('//')).status).toBeLessThan(500);
     for (const path of ['/assets/gone.wasm', '/gone.js', '/model.onnx', '/assets/gone.mjs']) {
       const { status, headers, body } = await get(path);
       expect(status).toBe(404);
