@@ -25,7 +25,20 @@ export default defineConfig(
     files: ['reader/**'],
     ignores: ['**/*.test.ts'],
     rules: {
-      'no-restricted-imports': ['error', { patterns: ['node:*', 'fs', 'path', '**/web/**', '**/training/**', '**/server/**', '**/cli/**'] }],
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            'node:*',
+            'fs',
+            'path',
+            '**/web/**',
+            '**/training/**',
+            '**/server/**',
+            '**/cli/**',
+          ],
+        },
+      ],
       'no-restricted-globals': ['error', 'window', 'document', 'process', 'Buffer', 'fetch'],
     },
   },

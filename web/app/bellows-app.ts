@@ -17,6 +17,8 @@ import '../settings/settings-view.ts';
 
 const MEBIBYTE = 2 ** 20;
 const NOTICE_MS = 8000;
+/** A line may be back without the browser having noticed that it was gone. */
+const DOWNLOAD_RETRY_MS = 10_000;
 
 /** The app's frame: where one is, what is not safe yet, whether it works offline. */
 @customElement('bellows-app')
@@ -183,7 +185,11 @@ export class BellowsApp extends LitElement {
       new URLSearchParams(location.search).get('engine') ?? (await readSetting('engine'));
     const preference: EnginePreference = asked === 'wasm' || asked === 'webgpu' ? asked : 'auto';
     this.readings = new Reader(preference, (state) => (this.reader = state));
-    await this.readings.start();
+    for (;;) {
+      const { kind } = await this.readings.start();
+      if (kind !== 'fetching') return;
+      await new Promise((next) => setTimeout(next, DOWNLOAD_RETRY_MS));
+    }
   }
 
   async #navigated(): Promise<void> {

@@ -118,4 +118,7 @@ export const page = css`
     max-width: 920px;
     padding: var(--space-6) var(--space-4) var(--space-8);
   }
+  .foot {
+    margin-top: var(--space-4);
+  }
 `;

@@ -131,10 +131,11 @@ export class FilmViewer extends LitElement {
 
   /** Zooms so that the point under (x, y) of the stage stays where it is; its centre by default. */
   #zoomAt(factor: number, x = this.stage.clientWidth / 2, y = this.stage.clientHeight / 2): void {
+    if (!this.film) return;
     const smallest = Math.min(
       1,
-      this.stage.clientWidth / this.film!.width,
-      this.stage.clientHeight / this.film!.height,
+      this.stage.clientWidth / this.film.width,
+      this.stage.clientHeight / this.film.height,
     );
     const before = this.#view;
     const scale = Math.min(LARGEST, Math.max(smallest, before.scale * factor));
@@ -149,6 +150,7 @@ export class FilmViewer extends LitElement {
   }
 
   #pan(x: number, y: number): void {
+    if (!this.film) return;
     this.#view = { ...this.#view, x: this.#view.x + x, y: this.#view.y + y, fitted: false };
     this.#place();
   }

@@ -39,10 +39,18 @@ class DamagedError extends Error {
 
 /**
  * Brings an engine's files onto the device: each goes on where it stopped, is checked against its
- * SHA-256 and only then put into the cache.
+ * SHA-256 and only then put into the cache. One tab does it; another waits and finds them there.
  * @param onState told of every step; the last word is `ready`, `interrupted` or `failed`.
  */
 export async function fetchFiles(
+  engine: Provider,
+  onState: (state: FilesState) => void,
+): Promise<boolean> {
+  onState({ kind: 'checking' });
+  return navigator.locks.request(`bellows-files-${engine}`, () => fetchLocked(engine, onState));
+}
+
+async function fetchLocked(
   engine: Provider,
   onState: (state: FilesState) => void,
 ): Promise<boolean> {
@@ -51,7 +59,6 @@ export async function fetchFiles(
   const done = new Map<string, number>();
   const sum = () => [...done.values()].reduce((a, b) => a + b, 0);
   try {
-    onState({ kind: 'checking' });
     const cache = await caches.open(FILES_CACHE);
     for (const file of wanted) {
       const kept = (await cache.match(file.url)) ? file.bytes : await keptBytes(file.url);
@@ -72,8 +79,13 @@ export async function fetchFiles(
     return true;
   } catch (error) {
     const { name, message } = error as Error;
-    if (name === 'DamagedError' || name === 'QuotaExceededError') {
+    if (name === 'DamagedError') {
       onState({ kind: 'failed', reason: message });
+    } else if (name === 'QuotaExceededError') {
+      onState({
+        kind: 'failed',
+        reason: 'There is no room left on this device. Make room, then try again.',
+      });
     } else {
       onState({ kind: 'interrupted', done: sum(), total });
     }
@@ -167,6 +179,10 @@ async function dropOldVersions(cache: Cache): Promise<void> {
   const current = new Set(READING_FILES.map(({ url }) => url));
   for (const request of await cache.keys()) {
     if (!current.has(new URL(request.url).pathname)) await cache.delete(request);
+  }
+  const database = await openDatabase();
+  for (const key of await database.getAllKeys('pieces')) {
+    if (!current.has(key[0])) await database.delete('pieces', key);
   }
 }
 

@@ -38,5 +38,10 @@ self.addEventListener('message', ({ data }) => {
 /** Background Sync: the network is back, perhaps with the app closed. */
 self.addEventListener('sync', (event) => {
   const { tag, waitUntil } = event as ExtendableEvent & { tag: string };
-  if (tag === 'bellows-outbox') waitUntil.call(event, drain(true));
+  if (tag !== 'bellows-outbox') return;
+  const sent = drain(true).then(({ kind }) => {
+    // A rejection is how the browser learns to wake us again.
+    if (kind === 'later') throw new Error('Records still wait.');
+  });
+  waitUntil.call(event, sent);
 });

@@ -38,7 +38,10 @@ export async function deliver(
   }
   const { status } = response;
   if (status === 200 || status === 201) return acknowledgement(bundle, text);
-  if (status === 401 || status === 403) return { kind: 'unauthorized', reason: diagnostics(text) };
+  if (status === 401 || status === 403) {
+    const reason = diagnostics(text) || `The server does not let this device in (${status}).`;
+    return { kind: 'unauthorized', reason };
+  }
   if (status === 409 || status === 412) return lookUp(bundle, token, diagnostics(text), post);
   if (status === 408 || status === 425 || status === 429 || status >= 500) {
     const afterMs = retryAfter(response);
@@ -111,9 +114,11 @@ function diagnostics(text: string): string {
   );
 }
 
+/** Seconds or an HTTP date (RFC 9110, 10.2.3). */
 function retryAfter(response: Response): number | undefined {
-  const seconds = Number(response.headers.get('retry-after') ?? NaN);
-  return Number.isFinite(seconds) ? seconds * 1000 : undefined;
+  const value = response.headers.get('retry-after') ?? '';
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }
 
 function connectionProblem(error: unknown): string {

@@ -90,11 +90,11 @@ export class AnswerCard extends LitElement {
   }
 
   #renderProbability(probability: number) {
-    const percent = formatNumber(probability * 100);
+    const percent = percentText(probability);
     const threshold = this.readBy.threshold * 100;
     return html`
       <p class="number">
-        <span>${t('probability')}</span><b data-testid="probability">${percent} %</b>
+        <span>${t('probability')}</span><b data-testid="probability">${percent}</b>
       </p>
       <svg
         class=${this.reading.verdict}
@@ -117,4 +117,11 @@ export class AnswerCard extends LitElement {
       </p>
     `;
   }
+}
+
+/** A model is never certain: the ends of the scale are not rounded to 0 and 100. */
+function percentText(probability: number): string {
+  if (probability >= 0.99) return t('over99');
+  if (probability < 0.01) return t('under1');
+  return t('percent', { n: formatNumber(probability * 100) });
 }

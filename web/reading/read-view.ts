@@ -2,7 +2,7 @@ import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import type { Film } from '../../reader/film.ts';
 import type { Reading } from '../../reader/reading.ts';
-import { notify } from '../app/notify.ts';
+import { type Notice, notify } from '../app/notify.ts';
 import { controls } from '../app/styles.ts';
 import { thumbnailOf } from '../film/pixels.ts';
 import { formatNumber, t } from '../i18n/translate.ts';
@@ -242,10 +242,8 @@ export class ReadView extends LitElement {
         if (state.kind === 'ready') break;
         await new Promise((next) => setTimeout(next, 1000));
       }
-      const reading = await this.reader!.read(film, signal);
-      const state = this.reader!.state;
-      if (state.kind !== 'ready') return;
-      set({ kind: 'done', reading, readBy: readByOf(state.report.engine) });
+      const { reading, engine } = await this.reader!.read(film, signal);
+      set({ kind: 'done', reading, readBy: readByOf(engine) });
     } catch (error) {
       set({ kind: 'failed', reason: (error as Error).message });
     }
@@ -287,7 +285,9 @@ export class ReadView extends LitElement {
         thumbnail: thumbnailOf(desk.film),
       };
       await saveExam(exam, desk.file, examBundle(exam, await deviceId(), newBundleIds()));
-      this.#clear();
+      if (this.desk.kind === 'open' && this.desk.film === desk.film) this.#clear();
+      // Another film was opened meanwhile: its draft went with the saved one's.
+      else await this.#keepDraft();
       notify({
         text: t('saved'),
         action: { label: t('exams'), run: () => (location.hash = '#/exams') },
@@ -301,17 +301,19 @@ export class ReadView extends LitElement {
 
   async #discard(): Promise<void> {
     if (this.desk.kind !== 'open') return;
-    const { file, name } = this.desk;
-    const draft = { file, fileName: name, patientReference: this.reference, note: this.note };
+    const undo = this.#undo(this.desk);
     this.#clear();
     await writeDraft(null);
-    notify({
-      text: t('discarded'),
-      action: {
-        label: t('undo'),
-        run: () => void this.#open(file, name, draft).then(() => this.#keepDraft()),
-      },
-    });
+    notify({ text: t('discarded'), action: undo });
+  }
+
+  /** Brings what is on the light box now back, with what was typed. */
+  #undo({ file, name }: Extract<Desk, { kind: 'open' }>): NonNullable<Notice['action']> {
+    const draft = { file, fileName: name, patientReference: this.reference, note: this.note };
+    return {
+      label: t('undo'),
+      run: () => void this.#open(file, name, draft).then(() => this.#keepDraft()),
+    };
   }
 
   #clear(): void {
@@ -411,7 +413,7 @@ export class ReadView extends LitElement {
             ${this.saving ? t('saving') : t('save')}
           </button>
           <button @click=${this.#discard}>${t('discard')}</button>
-          <button @click=${this.#choose}>${t('chooseFile')}</button>
+          <button @click=${this.#choose}>${t('nextFilm')}</button>
         </div>
       </section>
     </div>`;
@@ -467,7 +469,11 @@ export class ReadView extends LitElement {
   #take(files: File[]): void {
     const [file] = files;
     if (!file) return;
-    if (files.length > 1) notify({ text: t('manyFiles') });
+    const replaced = this.desk.kind === 'open' ? this.#undo(this.desk) : undefined;
+    const texts = [files.length > 1 && t('manyFiles'), replaced && t('discarded')].filter(Boolean);
+    if (texts.length > 0) {
+      notify({ text: texts.join(' '), ...(replaced && { action: replaced }) });
+    }
     void this.#open(file, file.name);
   }
 }

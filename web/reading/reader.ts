@@ -39,7 +39,7 @@ export class Reader {
   state: ReaderState = { kind: 'fetching', files: { kind: 'checking' } };
   readonly #preference: EnginePreference;
   readonly #onState: (state: ReaderState) => void;
-  #worker: ReadingWorker | undefined;
+  #open: { worker: ReadingWorker; engine: Provider } | undefined;
   /** Decoding needs no model, so it does not wait for one. */
   #decoder: ReadingWorker | undefined;
   #started: Promise<ReaderState> | undefined;
@@ -68,14 +68,22 @@ export class Reader {
    * Reads one film, as soon as the engine is there.
    * @throws AbortError when `signal` is aborted; the engine goes on being there.
    */
-  async read(film: Film, signal: AbortSignal): Promise<Reading> {
+  async read(film: Film, signal: AbortSignal): Promise<{ reading: Reading; engine: Provider }> {
     signal.throwIfAborted();
     const { kind } = await this.start();
-    signal.throwIfAborted();
-    if (kind !== 'ready') throw new Error('The model is not on this device yet.');
-    const reading = await this.#worker!.read(film);
-    signal.throwIfAborted();
-    return reading;
+    for (;;) {
+      signal.throwIfAborted();
+      if (kind !== 'ready') throw new Error('The model is not on this device yet.');
+      const open = this.#open!;
+      try {
+        const reading = await open.worker.read(film);
+        signal.throwIfAborted();
+        return { reading, engine: open.engine };
+      } catch (error) {
+        // A better engine took over while this film was read: it reads the film again.
+        if (this.#open === open) throw error;
+      }
+    }
   }
 
   async #start(): Promise<void> {
@@ -83,7 +91,7 @@ export class Reader {
       const first: Provider = this.#preference === 'webgpu' ? 'webgpu' : 'wasm';
       if (!(await this.#fetch(first))) return;
       this.#set({ kind: 'starting' });
-      const { worker, report } = await this.#open(first);
+      const { worker, report } = await this.#prove(first);
       if (!report.selfTest.ok) {
         worker.terminate();
         const difference = report.selfTest.difference.toFixed(2);
@@ -91,7 +99,7 @@ export class Reader {
           `This device computes wrongly (${first} is off by ${difference}). No film is read here.`,
         );
       }
-      this.#worker = worker;
+      this.#open = { worker, engine: first };
       if (first === 'webgpu') {
         this.#set({ kind: 'ready', report });
         return;
@@ -111,15 +119,15 @@ export class Reader {
     try {
       // Quietly: films are read by WASM meanwhile.
       if (!(await fetchFiles('webgpu', () => {}))) return stay('failed');
-      tried = await this.#open('webgpu');
+      tried = await this.#prove('webgpu');
       const { selfTest } = tried.report;
       if (!selfTest.ok || selfTest.ms >= wasm.selfTest.ms) {
         tried.worker.terminate();
         return stay(selfTest.ok ? 'slower' : 'wrong');
       }
-      const before = this.#worker;
-      this.#worker = tried.worker;
-      before?.terminate();
+      const before = this.#open;
+      this.#open = { worker: tried.worker, engine: 'webgpu' };
+      before?.worker.terminate();
       this.#set({ kind: 'ready', report: tried.report });
     } catch {
       tried?.worker.terminate();
@@ -127,7 +135,7 @@ export class Reader {
     }
   }
 
-  async #open(engine: Provider): Promise<{ worker: ReadingWorker; report: EngineReport }> {
+  async #prove(engine: Provider): Promise<{ worker: ReadingWorker; report: EngineReport }> {
     const worker = new ReadingWorker();
     try {
       const { selfTest, threads } = await worker.open(engine);

@@ -110,21 +110,30 @@ export class ExamView extends LitElement {
   }
 
   protected override updated(changes: PropertyValues<this>): void {
-    if (changes.has('examId')) void this.#load();
-    if (this.reader && this.loaded && !this.film) void this.#decode(this.loaded.file);
+    if (changes.has('examId')) {
+      // Never one exam's film beside another's answer.
+      this.film = null;
+      this.loaded = undefined;
+      void this.#load();
+    }
+    if (this.reader && this.loaded) void this.#decode(this.loaded);
   }
 
   async #load(): Promise<void> {
-    this.loaded = await getExam(this.examId);
+    const { examId } = this;
+    const loaded = await getExam(examId);
+    if (examId === this.examId) this.loaded = loaded;
   }
 
-  #decoding = false;
+  /** The exam whose film is or was decoded: once is enough, also when it failed. */
+  #decoded = '';
 
-  async #decode(file: Blob): Promise<void> {
-    if (this.#decoding) return;
-    this.#decoding = true;
+  async #decode({ exam, file }: Loaded): Promise<void> {
+    if (this.#decoded === exam.id) return;
+    this.#decoded = exam.id;
     try {
-      this.film = await this.reader!.decode(file);
+      const film = await this.reader!.decode(file);
+      if (this.examId === exam.id) this.film = film;
     } catch (error) {
       notify({ text: (error as Error).message });
     }

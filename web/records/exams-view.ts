@@ -173,7 +173,7 @@ export class ExamsView extends LitElement {
       <ul>
         ${exams.map((item) => this.#renderItem(item))}
       </ul>
-      <p class="quiet">${t('secondReading')}</p>
+      <p class="quiet foot">${t('secondReading')}</p>
     `;
   }
 

@@ -148,7 +148,7 @@ export class SettingsView extends LitElement {
         <button @click=${() => void this.#testConnection()}>${t('testConnection')}</button>
       </section>
       ${this.#renderStorage()} ${this.#renderEngine()} ${this.#renderModel()}
-      <p class="quiet">${t('version', { version: __VERSION__ })} · ${t('secondReading')}</p>
+      <p class="quiet foot">${t('version', { version: __VERSION__ })} · ${t('secondReading')}</p>
     `;
   }
 
