@@ -7,7 +7,7 @@ import type { Film } from '../reader/film.ts';
 import { evaluateScores } from '../reader/metrics.ts';
 import { drawPhantom } from '../reader/phantom.ts';
 import { createRandom } from '../reader/random.ts';
-import type { TF } from '../training/backend.ts';
+import type { TF } from '../training/tensorflow.ts';
 import { DataError } from '../training/dataset.ts';
 import type { Run } from '../training/run.ts';
 import { decodeFilms, type UnreadableFile } from './films.ts';

@@ -3,7 +3,7 @@ import type { ModelCard } from '../reader/card.ts';
 import { PREPROCESSING } from '../reader/contract.ts';
 import type { Film } from '../reader/film.ts';
 import { auc } from '../reader/metrics.ts';
-import type { TF } from '../training/backend.ts';
+import type { TF } from '../training/tensorflow.ts';
 import { centralCrop, type PreparedFilm } from './films.ts';
 import { openReader } from './runtime.ts';
 

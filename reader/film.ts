@@ -53,3 +53,15 @@ export const MAX_PIXELS = 64_000_000;
 
 /** Smallest side accepted, in pixels. */
 export const MIN_SIDE = 64;
+
+/** Mean and standard deviation of a film's grey levels, each 0 to 255. */
+export function greyStatistics({ grey }: Pick<Film, 'grey'>): { mean: number; deviation: number } {
+  let sum = 0;
+  let squares = 0;
+  for (const level of grey) {
+    sum += level;
+    squares += level * level;
+  }
+  const mean = sum / grey.length;
+  return { mean, deviation: Math.sqrt(Math.max(0, squares / grey.length - mean * mean)) };
+}

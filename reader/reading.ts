@@ -1,5 +1,5 @@
 import type { ModelCard } from './card.ts';
-import type { Film } from './film.ts';
+import { type Film, greyStatistics } from './film.ts';
 
 /** The answer to one film. */
 export type Verdict = 'pneumonia' | 'no-pneumonia' | 'uncertain' | 'refused';
@@ -40,7 +40,7 @@ const MIN_CONTRAST = 4;
 export function refusals(film: Film): Reason[] {
   const reasons: RefusalCode[] = [];
   if (film.colourfulness > MAX_COLOURFULNESS) reasons.push('colour');
-  if (standardDeviation(film.grey) < MIN_CONTRAST) reasons.push('blank');
+  if (greyStatistics(film).deviation < MIN_CONTRAST) reasons.push('blank');
   return reasons.map((code) => ({ code, message: REFUSALS[code] }));
 }
 
@@ -51,15 +51,4 @@ export function verdictAt(
 ): Verdict {
   if (probability >= uncertain.low && probability < uncertain.high) return 'uncertain';
   return probability >= threshold ? 'pneumonia' : 'no-pneumonia';
-}
-
-function standardDeviation(grey: Uint8Array): number {
-  let sum = 0;
-  let squares = 0;
-  for (const value of grey) {
-    sum += value;
-    squares += value * value;
-  }
-  const mean = sum / grey.length;
-  return Math.sqrt(Math.max(0, squares / grey.length - mean * mean));
 }

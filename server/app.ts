@@ -3,7 +3,7 @@ import { type Device, deviceOf } from './devices.ts';
 import { FhirError } from './fhir/outcome.ts';
 import { fhirRoutes } from './fhir/routes.ts';
 import { serveApp } from './static.ts';
-import type { Database } from './storage/database.ts';
+import type { Database } from './storage/sql.ts';
 
 export interface ServerOptions {
   database: Database;

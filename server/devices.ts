@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import type { Sql } from './storage/database.ts';
+import type { Sql } from './storage/sql.ts';
 
 /** A tablet or computer that may send records. Its token itself is never stored. */
 export interface Device {

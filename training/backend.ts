@@ -1,11 +1,8 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import type * as TensorFlow from '@tensorflow/tfjs';
 import { registerFilterGradient } from './gradients.ts';
 import { registerNativeGradients } from './gradients-native.ts';
-
-/** The TensorFlow.js API, whichever engine runs it. */
-export type TF = typeof TensorFlow;
+import type { TF } from './tensorflow.ts';
 
 export type BackendName = 'tensorflow' | 'wasm';
 

@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs';
-import type { TF } from './backend.ts';
+import type { TF } from './tensorflow.ts';
 import type { BatchNormalize } from './gradients.ts';
 
 /** What tfjs-node's backend offers beyond the public TF.js API. */

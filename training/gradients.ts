@@ -1,5 +1,5 @@
 import type { Conv2DBackpropFilterAttrs, Tensor, Tensor4D, TensorInfo } from '@tensorflow/tfjs';
-import type { TF } from './backend.ts';
+import type { TF } from './tensorflow.ts';
 
 /**
  * Gives the WASM backend the one kernel it lacks for training, Conv2DBackpropFilter, as a

@@ -1,7 +1,8 @@
 import type { LayersModel, Shape, Tensor, serialization, SymbolicTensor } from '@tensorflow/tfjs';
 import { PREPROCESSING } from '../reader/contract.ts';
 import { createRandom } from '../reader/random.ts';
-import type { Backend, TF } from './backend.ts';
+import type { Backend } from './backend.ts';
+import type { TF } from './tensorflow.ts';
 import { composedBatchNormalize } from './gradients.ts';
 import { fusedBatchNormalize } from './gradients-native.ts';
 

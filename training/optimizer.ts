@@ -1,5 +1,5 @@
 import type { Tensor, Variable } from '@tensorflow/tfjs';
-import type { TF } from './backend.ts';
+import type { TF } from './tensorflow.ts';
 
 export interface OptimizerConfig {
   /** Peak of the one-cycle schedule. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { LayersModel, Tensor, io } from '@tensorflow/tfjs';
 import type { Metrics, ModelCard } from '../reader/card.ts';
 import type { AugmentConfig } from './augment.ts';
-import type { TF } from './backend.ts';
+import type { TF } from './tensorflow.ts';
 import { DataError, type LabelledFile } from './dataset.ts';
 import { type NetworkConfig, registerLayers } from './network.ts';
 import type { OptimizerConfig } from './optimizer.ts';

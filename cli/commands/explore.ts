@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { decodeFilm } from '../../reader/decode/index.ts';
+import { greyStatistics } from '../../reader/film.ts';
 import { type LabelledFile, scanFolder } from '../../training/dataset.ts';
 import { requireFolder } from '../paths.ts';
 import { createProgress } from '../progress.ts';
@@ -58,15 +59,9 @@ async function explore(dir: string): Promise<Exploration> {
   for (const [index, file] of files.entries()) {
     try {
       const bytes = await readFile(file.path);
-      const { grey, width, height } = await decodeFilm(bytes);
-      let sum = 0;
-      let squares = 0;
-      for (const level of grey) {
-        sum += level;
-        squares += level * level;
-      }
-      const mean = sum / grey.length;
-      const deviation = Math.sqrt(Math.max(0, squares / grey.length - mean * mean));
+      const film = await decodeFilm(bytes);
+      const { width, height } = film;
+      const { mean, deviation } = greyStatistics(film);
       const hash = createHash('sha256').update(bytes).digest('hex');
       measured.push({ file, hash, width, height, mean, deviation });
     } catch (error) {

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { createServer } from '../../server/app.ts';
 import { addDevice, listDevices, revokeDevice } from '../../server/devices.ts';
-import { type Database, openDatabase } from '../../server/storage/database.ts';
+import { openDatabase } from '../../server/storage/database.ts';
+import type { Database } from '../../server/storage/sql.ts';
 
 interface ServeOptions {
   port: number;

@@ -1,7 +1,7 @@
 import type { Bundle, CapabilityStatement } from 'fhir/r4';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Device } from '../devices.ts';
-import type { Database } from '../storage/database.ts';
+import type { Database } from '../storage/sql.ts';
 import { find, get, type Stored, storeTransaction } from '../storage/records.ts';
 import { FhirError } from './outcome.ts';
 import { parseCondition, parseTransaction, TYPES } from './transaction.ts';

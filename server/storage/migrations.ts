@@ -1,4 +1,4 @@
-import type { Database } from './database.ts';
+import type { Database } from './sql.ts';
 
 /** The schema, step by step. A step that has shipped is never changed: add one behind it. */
 const STEPS: string[][] = [

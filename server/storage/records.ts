@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { Bundle, FhirResource } from 'fhir/r4';
 import { FhirError } from '../fhir/outcome.ts';
 import { type Create, eachReference, type Transaction } from '../fhir/transaction.ts';
-import type { Database, Sql } from './database.ts';
+import type { Database, Sql } from './sql.ts';
 
 /** A stored resource as the client may see it, with its server id. */
 export interface Stored {

@@ -1,7 +1,8 @@
 import type { LayersModel, SymbolicTensor, Tensor } from '@tensorflow/tfjs';
 import { openSession, ort } from '../../export/runtime.ts';
 import { createRandom, type Random } from '../../reader/random.ts';
-import { openBackend, type TF } from '../../training/backend.ts';
+import { openBackend } from '../../training/backend.ts';
+import type { TF } from '../../training/tensorflow.ts';
 import { registerLayers } from '../../training/network.ts';
 
 /** TF.js in full float32, with this project's layers. */

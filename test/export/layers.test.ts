@@ -5,7 +5,7 @@ import { translate } from '../../export/layers.ts';
 import type { Network } from '../../export/network.ts';
 import { GraphBuilder } from '../../export/onnx.ts';
 import { createRandom } from '../../reader/random.ts';
-import type { TF } from '../../training/backend.ts';
+import type { TF } from '../../training/tensorflow.ts';
 import { registerLayers } from '../../training/network.ts';
 import {
   largestDifference,

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer } from '../../server/app.ts';
 import { addDevice } from '../../server/devices.ts';
-import { type Database, openDatabase } from '../../server/storage/database.ts';
+import { openDatabase } from '../../server/storage/database.ts';
+import type { Database } from '../../server/storage/sql.ts';
 
 export interface RunningServer {
   url: string;

@@ -2,7 +2,7 @@ import { css, html, LitElement, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import { formatNumber, t } from '../i18n/translate.ts';
 import { installShell, requestPersistence, type ShellState } from '../offline/install.ts';
-import { scheduleDrains } from '../outbox/schedule.ts';
+import { scheduleDrains, sendNow } from '../outbox/schedule.ts';
 import { type EnginePreference, Reader, type ReaderState } from '../reading/reader.ts';
 import { listExams, onRecordsChanged, readSetting, writeSetting } from '../records/records.ts';
 import { engineName } from './engine-name.ts';
@@ -18,7 +18,7 @@ import '../settings/settings-view.ts';
 const MEBIBYTE = 2 ** 20;
 const NOTICE_MS = 8000;
 /** A line may be back without the browser having noticed that it was gone. */
-const DOWNLOAD_RETRY_MS = 10_000;
+const DOWNLOAD_RETRY_MS = 5_000;
 
 /** The app's frame: where one is, what is not safe yet, whether it works offline. */
 @customElement('bellows-app')
@@ -199,6 +199,8 @@ export class BellowsApp extends LitElement {
       history.replaceState(null, '', location.pathname + location.search);
       await writeSetting('token', token);
       notify({ text: t('enrolled') });
+      // Records that an old token was refused for need not wait for their next turn.
+      void sendNow();
     }
     this.route = parseRoute(location.hash);
   }

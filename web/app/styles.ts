@@ -122,3 +122,33 @@ export const page = css`
     margin-top: var(--space-4);
   }
 `;
+
+/** The reading room: dark in every theme, the film beside (or above) a panel. */
+export const room = css`
+  :host {
+    --accent: var(--room-accent);
+    --on-accent: #08243d;
+    --line: var(--room-line);
+    --surface: var(--room-surface);
+    --text: var(--room-text);
+    --text-quiet: var(--room-quiet);
+    background: var(--room);
+    color: var(--room-text);
+    color-scheme: dark;
+  }
+  .panel {
+    background: var(--room-surface);
+    border-inline-start: 1px solid var(--room-line);
+    display: flex;
+    flex-direction: column;
+    gap: var(--space-4);
+    overflow: auto;
+    padding: var(--space-4);
+  }
+  @media (max-width: 899px) {
+    .panel {
+      border: 0;
+      border-top: 1px solid var(--room-line);
+    }
+  }
+`;

@@ -41,18 +41,23 @@ class DamagedError extends Error {
  * Brings an engine's files onto the device: each goes on where it stopped, is checked against its
  * SHA-256 and only then put into the cache. One tab does it; another waits and finds them there.
  * @param onState told of every step; the last word is `ready`, `interrupted` or `failed`.
+ * @param old whether the files of other versions may go: not while one of them is still in use.
  */
 export async function fetchFiles(
   engine: Provider,
   onState: (state: FilesState) => void,
+  old: 'drop-old' | 'keep-old' = 'drop-old',
 ): Promise<boolean> {
   onState({ kind: 'checking' });
-  return navigator.locks.request(`bellows-files-${engine}`, () => fetchLocked(engine, onState));
+  return navigator.locks.request(`bellows-files-${engine}`, () =>
+    fetchLocked(engine, onState, old),
+  );
 }
 
 async function fetchLocked(
   engine: Provider,
   onState: (state: FilesState) => void,
+  old: 'drop-old' | 'keep-old',
 ): Promise<boolean> {
   const wanted = filesOf(engine);
   const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -74,7 +79,7 @@ async function fetchLocked(
       await cache.put(file.url, await fetchFile(file, report));
       await dropPieces(file.url);
     }
-    await dropOldVersions(cache);
+    if (old === 'drop-old') await dropOldVersions(cache);
     onState({ kind: 'ready', bytes: total });
     return true;
   } catch (error) {

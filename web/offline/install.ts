@@ -16,11 +16,17 @@ export function installShell(onState: (state: ShellState) => void): () => Promis
   onState('installing');
   // Ready means: active, and with the whole shell in its cache, which precedes activation.
   navigator.serviceWorker.ready.then(() => onState('ready')).catch(() => onState('failed'));
-  return registerSW({
+  const apply = registerSW({
     immediate: true,
     onNeedRefresh: () => onState('update-waiting'),
     onRegisterError: () => onState('failed'),
   });
+  return async () => {
+    // The helper reloads only pages that a service worker controlled from their beginning.
+    const reload = () => location.reload();
+    navigator.serviceWorker.addEventListener('controllerchange', reload, { once: true });
+    await apply();
+  };
 }
 
 /** Asks the browser to keep our data when space runs short. @returns its answer. */

@@ -9,12 +9,25 @@ import {
 import { NavigationRoute, registerRoute } from 'workbox-routing';
 import { drain } from '../outbox/drain.ts';
 import { FILES_CACHE, isReadingFile } from './files-cache.ts';
+import { fetchFiles } from './files.ts';
 
 declare const self: ServiceWorkerGlobalScope & { __WB_MANIFEST: PrecacheEntry[] };
 
 precacheAndRoute(self.__WB_MANIFEST);
 cleanupOutdatedCaches();
 clientsClaim();
+
+/**
+ * An update comes with its runtime and model or not at all: taken over on a day without a network,
+ * it would otherwise read no film. What came before a broken line is kept for the next try.
+ */
+self.addEventListener('install', (event) => {
+  if (!self.registration.active) return;
+  const fetched = fetchFiles('wasm', () => {}, 'keep-old').then((isThere) => {
+    if (!isThere) throw new Error('The new version could not be fetched whole.');
+  });
+  event.waitUntil(fetched);
+});
 
 /** Every page of the app is the shell; the server's own paths are left to the server. */
 registerRoute(

@@ -3,7 +3,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import type { Film } from '../../reader/film.ts';
 import type { Reading } from '../../reader/reading.ts';
 import { type Notice, notify } from '../app/notify.ts';
-import { controls } from '../app/styles.ts';
+import { controls, room } from '../app/styles.ts';
 import { thumbnailOf } from '../film/pixels.ts';
 import { formatNumber, t } from '../i18n/translate.ts';
 import { examBundle, newBundleIds } from '../outbox/bundle.ts';
@@ -33,17 +33,9 @@ const DRAFT_DELAY_MS = 400;
 export class ReadView extends LitElement {
   static override styles = [
     controls,
+    room,
     css`
       :host {
-        --accent: var(--room-accent);
-        --on-accent: #08243d;
-        --line: var(--room-line);
-        --surface: var(--room-surface);
-        --text: var(--room-text);
-        --text-quiet: var(--room-quiet);
-        background: var(--room);
-        color: var(--room-text);
-        color-scheme: dark;
         display: block;
         height: 100%;
         min-height: 320px;
@@ -82,15 +74,6 @@ export class ReadView extends LitElement {
         display: grid;
         grid-template: minmax(0, 1fr) / minmax(0, 1fr) 360px;
         height: 100%;
-      }
-      .panel {
-        background: var(--room-surface);
-        border-inline-start: 1px solid var(--room-line);
-        display: flex;
-        flex-direction: column;
-        gap: var(--space-4);
-        overflow: auto;
-        padding: var(--space-4);
       }
       .answer {
         border-bottom: 1px solid var(--room-line);
@@ -140,10 +123,6 @@ export class ReadView extends LitElement {
         }
         film-viewer {
           min-height: 52vh;
-        }
-        .panel {
-          border: 0;
-          border-top: 1px solid var(--room-line);
         }
       }
       @media (min-width: 600px) and (max-width: 899px) {
@@ -217,7 +196,7 @@ export class ReadView extends LitElement {
     }
     if (abort.signal.aborted) return;
     this.desk = { kind: 'open', name, file, film, reading: { kind: 'pending' } };
-    if (!from) await this.#keepDraft();
+    await this.#keepDraft();
     await this.#read(film, abort.signal);
   }
 
@@ -312,7 +291,7 @@ export class ReadView extends LitElement {
     const draft = { file, fileName: name, patientReference: this.reference, note: this.note };
     return {
       label: t('undo'),
-      run: () => void this.#open(file, name, draft).then(() => this.#keepDraft()),
+      run: () => void this.#open(file, name, draft),
     };
   }
 

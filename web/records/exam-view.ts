@@ -2,7 +2,7 @@ import { css, html, LitElement, nothing, type PropertyValues } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import type { Film } from '../../reader/film.ts';
 import { notify } from '../app/notify.ts';
-import { controls } from '../app/styles.ts';
+import { controls, room } from '../app/styles.ts';
 import { formatDate, formatNumber, t } from '../i18n/translate.ts';
 import { retryRefused } from '../outbox/drain.ts';
 import { sendNow } from '../outbox/schedule.ts';
@@ -19,28 +19,12 @@ type Loaded = NonNullable<Awaited<ReturnType<typeof getExam>>>;
 export class ExamView extends LitElement {
   static override styles = [
     controls,
+    room,
     css`
       :host {
-        --accent: var(--room-accent);
-        --on-accent: #08243d;
-        --surface: var(--room-surface);
-        --text: var(--room-text);
-        --text-quiet: var(--room-quiet);
-        background: var(--room);
-        color: var(--room-text);
-        color-scheme: dark;
         display: grid;
         grid-template: minmax(0, 1fr) / minmax(0, 1fr) 360px;
         height: 100%;
-      }
-      .panel {
-        background: var(--room-surface);
-        border-inline-start: 1px solid var(--room-line);
-        display: flex;
-        flex-direction: column;
-        gap: var(--space-4);
-        overflow: auto;
-        padding: var(--space-4);
       }
       .gone {
         align-content: center;
@@ -83,10 +67,6 @@ export class ExamView extends LitElement {
           grid-template: 52vh auto / minmax(0, 1fr);
           height: auto;
           min-height: 100%;
-        }
-        .panel {
-          border: 0;
-          border-top: 1px solid var(--room-line);
         }
       }
     `,
