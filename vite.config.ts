@@ -39,8 +39,9 @@ const READING_FILES = [
 /**
  * Emits the reading files under names that hold their hash, and lists them with size and SHA-256 in
  * the module `virtual:reading-files`, with the model's card.
+ * @param emits false where only the list is wanted: another build emits the files.
  */
-function readingFiles(): Plugin {
+function readingFiles(emits = true): Plugin {
   const id = 'virtual:reading-files';
   const files = () =>
     READING_FILES.map(({ role, engine, path }) => {
@@ -68,6 +69,7 @@ function readingFiles(): Plugin {
       return `export const files = ${JSON.stringify(list)};\nexport const card = ${card};`;
     },
     generateBundle() {
+      if (!emits) return;
       for (const { fileName, source } of files()) {
         this.emitFile({ type: 'asset', fileName, source });
       }
@@ -147,6 +149,7 @@ export default defineConfig({
         // The shell and the JPEG decoder; the reading files have a cache of their own.
         globPatterns: ['**/*.{html,js,css,svg,png,webmanifest}', 'assets/libjpegturbowasm*.wasm'],
         globIgnores: ['assets/wasm-*', 'assets/webgpu-*', 'screenshots/**'],
+        buildPlugins: { vite: [readingFiles(false)] },
       },
       manifest: {
         id: '/',

@@ -63,7 +63,8 @@ export async function serveApp(app: FastifyInstance, dist: string): Promise<void
   }
   app.setNotFoundHandler((request, reply) => {
     const pathname = request.url.split('?')[0]!;
-    const isPage = request.method === 'GET' && extname(pathname) === '';
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    const isPage = isRead && extname(pathname) === '';
     if (!built && isPage) return reply.code(503).type('text/plain').send(NOT_BUILT);
     if (!isPage) return reply.code(404).type('text/plain').send(`There is no ${pathname}\n`);
     return reply.header('cache-control', 'no-cache').sendFile('index.html');

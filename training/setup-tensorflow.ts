@@ -116,6 +116,7 @@ async function fetchLibrary(
   const listing = `${index.replace(/\/$/, '')}/${wheel.package}/`;
   const response = await fetch(listing, {
     headers: { accept: 'application/vnd.pypi.simple.v1+json' },
+    signal: AbortSignal.timeout(60_000),
   }).catch((error: Error) => {
     throw new SetupError(
       `The package index ${new URL(listing).host} does not answer (${error.message}).`,

@@ -20,6 +20,9 @@ interface ServeOptions {
   json?: boolean;
 }
 
+/** How long a client may take to read its last answer when the server stops. */
+const CLOSE_MS = 5000;
+
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 const port = (text: string): number => {
@@ -97,7 +100,8 @@ async function run(options: ServeOptions): Promise<void> {
   const stop = () => {
     if (closing) return;
     closing = true;
-    // Requests under way are answered first; then the database is closed.
+    // Requests under way are answered first; a client that does not read its answer is let go.
+    setTimeout(() => app.server.closeAllConnections(), CLOSE_MS).unref();
     app.close().then(
       () => database.close(),
       () => database.close(),

@@ -123,6 +123,12 @@ export async function save(page: Page, reference = '', note = ''): Promise<void>
   await expect(page.getByText('Saved on this device.')).toBeVisible();
 }
 
+/** Presses "Send now", if the record has not gone by itself meanwhile. */
+export async function sendNow(page: Page): Promise<void> {
+  const button = page.getByRole('button', { name: 'Send now' });
+  await button.click({ timeout: 2000 }).catch(() => {});
+}
+
 /** A drawn film as a JPEG file. */
 export async function phantomFile(
   folder: string,
@@ -149,11 +155,18 @@ export async function fullSizeFilm(folder: string, label: 'NORMAL' | 'PNEUMONIA'
   return path;
 }
 
+interface StoredExam {
+  id: string;
+  createdAt: string;
+  fileName: string;
+  reading: { probability: number };
+}
+
 /** The exams in the device's own database. */
 export function storedExams(page: Page) {
   return page.evaluate(
     () =>
-      new Promise<{ id: string; reading: { probability: number } }[]>((resolve, reject) => {
+      new Promise<StoredExam[]>((resolve, reject) => {
         const opening = indexedDB.open('bellows');
         opening.onerror = () => reject(opening.error);
         opening.onsuccess = () => {

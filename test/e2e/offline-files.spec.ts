@@ -3,23 +3,21 @@ import { choose, expect, install, phantomFile, test } from './app.ts';
 const RUNTIME = /^\/assets\/wasm-runtime-/;
 const MODEL = /^\/assets\/wasm-model-/;
 
-test('a download that breaks goes on where it stopped', async ({ page, line }) => {
-  let kept = 0;
+test('a download that breaks goes on by itself where it stopped', async ({ page, line }) => {
   line.break(RUNTIME, async (_incoming, outgoing, forward) => {
     const { status, headers, body } = await forward();
     outgoing.writeHead(status, headers);
-    kept = 0.4 * body.length;
-    outgoing.write(body.subarray(0, kept), () => setTimeout(() => outgoing.destroy(), 300));
+    const part = body.subarray(0, 0.4 * body.length);
+    outgoing.write(part, () => setTimeout(() => outgoing.destroy(), 300));
   });
   await page.goto(line.url);
   await expect(page.getByText(/Download paused at [\d.]+ of [\d.]+ MB/)).toBeVisible();
   line.heal();
-  await page.reload();
   await expect(page.getByTestId('offline')).toContainText('Ready offline');
   const ranges = line.requests
     .filter(({ path, headers }) => RUNTIME.test(path) && headers.range)
     .map(({ headers }) => Number(/bytes=(\d+)-/.exec(headers.range!)![1]));
-  // Pieces of a mebibyte; compressed bytes on the way count as what they unpack to.
+  // Compressed bytes on the way count as what they unpack to.
   expect(ranges.length).toBeGreaterThan(0);
   expect(Math.min(...ranges)).toBeGreaterThan(2 ** 20);
 });
@@ -52,6 +50,64 @@ test('a model that arrives damaged is fetched again, and never used', async ({
   await page.locator('bellows-app .bar').getByRole('button', { name: 'Try again' }).click();
   await expect(page.getByTestId('offline')).toContainText('Ready offline');
   expect(damaged).toBe(1);
+});
+
+test('two tabs opened at once fetch each large file once', async ({ page, tablet, line }) => {
+  const other = await tablet.context.newPage();
+  await Promise.all([page.goto(line.url), other.goto(line.url)]);
+  for (const tab of [page, other]) {
+    await expect(tab.getByTestId('offline')).toContainText('Ready offline');
+  }
+  // The service worker may be asked again, but answers from its cache.
+  for (const file of [RUNTIME, MODEL]) {
+    expect(line.requests.filter(({ path }) => file.test(path))).toHaveLength(1);
+  }
+});
+
+test('a new version waits, and takes over without losing what is open', async ({
+  page,
+  line,
+  folder,
+}) => {
+  await install(page, line.url);
+  await choose(page, await phantomFile(folder));
+  await page.getByLabel('Patient reference').fill('K-3');
+  // The new version has a new model: the same bytes under another name.
+  const [, model] = /\/assets\/wasm-model-(\w+)/.exec(
+    line.requests.find(({ path }) => MODEL.test(path))!.path,
+  )!;
+  const newer = '0'.repeat(model!.length);
+  let isModelThere = false;
+  let asked = 0;
+  line.break(/^\/service-worker\.js|wasm-model-0+/, async (incoming, outgoing, forward) => {
+    delete incoming.headers['accept-encoding'];
+    if (incoming.url!.includes(newer)) {
+      asked++;
+      if (!isModelThere) return void outgoing.writeHead(503).end();
+      incoming.url = incoming.url!.replace(newer, model!);
+    }
+    const { status, headers, body } = await forward();
+    delete headers['content-length'];
+    const isScript = incoming.url!.startsWith('/service-worker.js');
+    const text = () => body.toString().replaceAll(`wasm-model-${model!}`, `wasm-model-${newer}`);
+    outgoing.writeHead(status, headers).end(isScript ? text() : body);
+  });
+  const update = () =>
+    page.evaluate(async () => void (await (await navigator.serviceWorker.ready).update()));
+  await update();
+  // Without its model it is no new version.
+  await expect.poll(() => asked).toBeGreaterThan(0);
+  await page.waitForTimeout(500);
+  await expect(page.getByText('A new version is ready.')).toBeHidden();
+  isModelThere = true;
+  await update();
+  await expect(page.getByText('A new version is ready.')).toBeVisible();
+  await expect(page.getByLabel('Patient reference')).toHaveValue('K-3');
+  await page.getByRole('button', { name: 'Update now' }).click();
+  await expect(page.getByText('Nothing was lost.')).toBeVisible();
+  await expect(page.getByLabel('Patient reference')).toHaveValue('K-3');
+  await expect(page.getByText('A new version is ready.')).toBeHidden();
+  await expect(page.getByTestId('offline')).toContainText('Ready offline');
 });
 
 test('a second visit fetches none of the large files, and the shell is what it should be', async ({

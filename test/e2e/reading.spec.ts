@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Page } from '@playwright/test';
 import { drawPhantom } from '../../reader/phantom.ts';
 import { encodeJpeg, filmJpeg } from '../phantom-files.ts';
-import { choose, expect, install, phantomFile, readFile, save, test } from './app.ts';
+import { choose, expect, install, phantomFile, readFile, save, storedExams, test } from './app.ts';
 
 /** A JPEG whose header promises 30,000 x 30,000 pixels. */
 async function hugeJpeg(): Promise<Uint8Array> {
@@ -11,6 +12,19 @@ async function hugeJpeg(): Promise<Uint8Array> {
   for (const [i, byte] of [0x75, 0x30, 0x75, 0x30].entries()) bytes[frame + 5 + i] = byte;
   return bytes;
 }
+
+/** The note of the draft on the disk. */
+const draftNote = (page: Page) =>
+  page.evaluate(
+    () =>
+      new Promise<string | undefined>((resolve) => {
+        indexedDB.open('bellows').onsuccess = (event) => {
+          const { result } = event.target as IDBOpenDBRequest;
+          const draft = result.transaction('draft').objectStore('draft').get('current');
+          draft.onsuccess = () => resolve(draft.result?.note);
+        };
+      }),
+  );
 
 const hex = (byte: number) => byte.toString(16);
 
@@ -96,17 +110,53 @@ test('a film is dropped or pasted, and a second one takes its place while it is 
   await choose(page, first);
   await choose(page, second);
   await save(page, 'K-2');
-  const name = await page.evaluate(
-    () =>
-      new Promise((resolve) => {
-        indexedDB.open('bellows').onsuccess = (event) => {
-          const { result } = event.target as IDBOpenDBRequest;
-          const all = result.transaction('exams').objectStore('exams').getAll();
-          all.onsuccess = () => resolve(all.result.map(({ fileName }) => fileName));
-        };
-      }),
-  );
-  expect(name).toEqual(['second.jpeg']);
+  expect((await storedExams(page)).map(({ fileName }) => fileName)).toEqual(['second.jpeg']);
+});
+
+test('a film replaced by mistake comes back with what was typed', async ({
+  page,
+  server,
+  folder,
+}) => {
+  await install(page, server.url);
+  await choose(page, await phantomFile(folder));
+  await page.getByLabel('Patient reference').fill('K-8');
+  const letter = join(folder, 'letter.jpg');
+  await writeFile(letter, 'Dear doctor');
+  await choose(page, letter);
+  await expect(page.locator('read-view [role=alert]')).toContainText('letter.jpg');
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await expect(page.getByLabel('Patient reference')).toHaveValue('K-8');
+  await expect(page.locator('film-viewer [role=img]')).toHaveAttribute('aria-label', /phantom/);
+  await page.reload();
+  await expect(page.getByLabel('Patient reference')).toHaveValue('K-8');
+});
+
+test('an exam is never shown with the film of another', async ({ page, server, folder }) => {
+  await install(page, server.url);
+  for (const [name, seed] of [
+    ['first.jpeg', 8],
+    ['second.jpeg', 9],
+  ] as const) {
+    await choose(page, await phantomFile(folder, name, seed));
+    await save(page, name);
+  }
+  const pixels = async (name: string) => {
+    const exam = (await storedExams(page)).find(({ fileName }) => fileName === name)!;
+    // By the address, as the browser's Back does: the view stays, its exam changes.
+    await page.evaluate((id) => (location.hash = `#/exams/${id}`), exam.id);
+    const view = page.locator('exam-view');
+    await expect(view.getByRole('heading', { name })).toBeVisible();
+    await expect(view.getByRole('img')).toHaveAttribute('aria-label', /900 by 800/);
+    return view.locator('film-viewer canvas').evaluate((element) => {
+      const canvas = element as HTMLCanvasElement;
+      const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+      return data.reduce((sum, value) => sum + value, 0);
+    });
+  };
+  const [first, second] = [await pixels('first.jpeg'), await pixels('second.jpeg')];
+  expect(second).not.toBe(first);
+  expect(await pixels('first.jpeg')).toBe(first);
 });
 
 test('what is not saved yet survives a reload; what is closed or deleted comes back', async ({
@@ -119,7 +169,7 @@ test('what is not saved yet survives a reload; what is closed or deleted comes b
   await expect(page.getByTestId('probability')).toBeVisible();
   await page.getByLabel('Patient reference').fill('K-7');
   await page.getByLabel('Note').fill('Cough');
-  await page.waitForTimeout(600);
+  await expect.poll(() => draftNote(page)).toBe('Cough');
   await page.reload();
   await expect(page.getByText('Nothing was lost.')).toBeVisible();
   await expect(page.getByLabel('Patient reference')).toHaveValue('K-7');

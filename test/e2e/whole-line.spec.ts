@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { startServer } from '../server/start-server.ts';
 import { bellows } from '../cli/run.ts';
 import {
@@ -19,6 +19,7 @@ test('a film read offline reaches the server exactly once', async ({ folder }) =
   const data = join(folder, 'data');
   const profile = join(folder, 'profile');
   const film = await fullSizeFilm(folder, 'PNEUMONIA');
+  test.info().annotations.push({ type: 'film', description: basename(film) });
   let server = await startServer({ dist: DIST, folder: data });
   const { url, token } = server;
   const port = Number(new URL(url).port);
@@ -110,7 +111,7 @@ test('a film has the same probability in Node, on WASM and on WebGPU', async ({
     }
     const exams = await storedExams(page);
     const inBrowser = exams
-      .sort((a, b) => ((a as never)['createdAt'] < (b as never)['createdAt'] ? -1 : 1))
+      .sort((a, b) => a.createdAt.localeCompare(b.createdAt))
       .map(({ reading }) => reading.probability);
     for (const [i, probability] of inNode.entries()) {
       expect(Math.abs(inBrowser[i]! - probability), `${engine}, film ${i}`).toBeLessThan(0.01);

@@ -104,7 +104,7 @@ export const en = {
   syncSent: 'Sent',
   syncAttention: 'Needs attention',
   syncWaitingText: 'It is sent when there is a connection.',
-  syncWaitingAfter: '{reason} Tried {n} times; next try {time}.',
+  syncWaitingAfter: '{reason} Attempts so far: {n}. Next one: {time}.',
   syncNoToken: 'This device has no enrolment yet. Open the link that the server printed.',
   syncSendingText: 'On its way now.',
   syncSentText: 'On the server as {id} since {date}.',

@@ -19,6 +19,16 @@ export function installShell(onState: (state: ShellState) => void): () => Promis
   const apply = registerSW({
     immediate: true,
     onNeedRefresh: () => onState('update-waiting'),
+    onRegisteredSW: (_url, registration) => {
+      // The helper looks at the first update only; one that could not be fetched whole is no update.
+      registration?.addEventListener('updatefound', () => {
+        const { installing } = registration;
+        installing?.addEventListener('statechange', () => {
+          const isUpdate = installing.state === 'installed' && registration.active;
+          if (isUpdate) onState('update-waiting');
+        });
+      });
+    },
     onRegisterError: () => onState('failed'),
   });
   return async () => {
